@@ -25,6 +25,7 @@ import lossmith
 from lossmith import AdversarialRecipe, Data, LossmithError, LossRecipe, Recipe
 from lossmith.core.safetensors_io import load_tensors, save_tensors
 from lossmith.losses.mdf.loss_file import FORMAT as LOSS
+from lossmith.losses.mdf.loss_file import load_loss
 from lossmith.metrics import default_metrics
 from lossmith.models import FORMAT as MODEL
 
@@ -46,9 +47,12 @@ LEARNING = LossRecipe(
     reconstruction_weight=5.0,
     crop=16,
 )
-MODEL_TOLERANCE, LOSS_TOLERANCE = 1e-3, 5e-3
-"""Of the norm of the convolutions' weights. Processors make 3e-7 and 0.002 of it: biases before a normalization have
-no gradient but rounding, of which Adam makes whole steps. An ignored entry of a loss makes 0.010 at least."""
+ANOTHER_MACHINE = 1e-3
+"""Of the norm of all weights: above the 3e-7 that processors differ by."""
+ANOTHER_ENTRY = 1e-4
+"""Of the typical size of a weight, for the median weight: an ignored entry of the recipe makes 6e-4 at least.
+Processors leave more than half of the weights the same, while the norm of the difference is 0.01: some gradients
+are rounding alone, as those of biases before a normalization, and Adam makes whole steps of them."""
 
 
 @pytest.fixture
@@ -117,17 +121,20 @@ def test_a_restored_image_is_not_restored_again(old: Path) -> None:
     assert "0 restored, 1 done before" in str(result)
 
 
-@pytest.mark.parametrize(
-    ("file", "form", "tolerance"),
-    [("adversarial/gan/model.safetensors", MODEL, MODEL_TOLERANCE), ("loss.safetensors", LOSS, LOSS_TOLERANCE)],
-)
-def test_a_receipt_is_reproduced(file: str, form: str, tolerance: float, old: Path) -> None:
-    result = lossmith.reproduce(old / file, images=[old], out=old / "anew")
-    before, after = (load_tensors(path, form)[0] for path in (old / file, old / "anew" / Path(file).name))
-    assert before.keys() == after.keys()
+def test_the_receipt_of_a_model_is_reproduced(old: Path) -> None:
+    result = lossmith.reproduce(old / "adversarial/gan/model.safetensors", images=[old], out=old / "anew")
+    assert result.difference < ANOTHER_MACHINE
+    assert result.changed["code"]
+
+
+def test_the_receipt_of_a_learned_loss_is_reproduced(old: Path) -> None:
+    result = lossmith.reproduce(old / "loss.safetensors", images=[old], out=old / "anew")
+    before, _ = load_loss(old / "loss.safetensors")
+    after, card = load_loss(old / "anew/loss.safetensors")
+    assert LossRecipe(**card["recipe"]) == LEARNING
     kernels = [name for name, weight in before.items() if weight.ndim == 4]
     first, second = (torch.cat([of[name].flatten() for name in kernels]) for of in (before, after))
-    assert (second - first).norm() < tolerance * first.norm()
+    assert (second - first).abs().median() < ANOTHER_ENTRY * first.square().mean().sqrt()
     assert result.changed["code"]
 
 

@@ -81,7 +81,7 @@ def _shipped(name: str) -> str:
     """What a shipped model is, paragraph by paragraph."""
     receipt = model_files.shipped_receipt(name)
     size = model_files.shipped_file(name).stat().st_size / 1e6
-    scores = "; ".join(f"{what} {score:g}" for what, score in receipt["scores"].items())
+    scores = "; ".join(f"{what} {score}" for what, score in receipt["scores"].items())
     lines = [
         f"{model_files.PURPOSES[receipt['task']]}, {receipt['character']}: {receipt['network']}, {size:.1f} MB",
         _training(receipt),
