@@ -234,14 +234,19 @@ def curve_chart(results: Results) -> str | None:
     return line_chart({label: lines}, Axis("steps"), Axis("PSNR on crops, dB"), title)
 
 
-def advice_of(results: Results) -> str:
-    """The verdict on the losses that have two seeds or more; where only one has, by the seeds that all have."""
+def advised(results: Results) -> tuple[list[str], list[Row]]:
+    """What the verdict is on: losses that have two seeds or more; where only one has, the seeds that all have."""
     seeds = {name: {row.seed for row in results.rows if row.method == name} for name in results.losses}
     losses = [name for name in results.losses if len(seeds[name]) > 1]
-    rows = results.rows
-    if len(losses) < 2:
-        losses, common = results.losses, set.intersection(*seeds.values())
-        rows = [row for row in rows if row.method == DEGRADED or row.seed in common]
+    if len(losses) > 1:
+        return losses, results.rows
+    common = set.intersection(*seeds.values())
+    return results.losses, [row for row in results.rows if row.method == DEGRADED or row.seed in common]
+
+
+def advice_of(results: Results) -> str:
+    """The verdict."""
+    losses, rows = advised(results)
     seconds = {name: results.seconds(name) for name in losses if results.runs[name]}
     costs = seconds if len(seconds) == len(losses) else None
     return verdict(advise(rows, losses, costs=costs), seconds)
@@ -259,9 +264,11 @@ def task_part(results: Results, folder: Path) -> str:
             write_text(folder / f"{name}.svg", chart)
             title = chart.partition("<title>")[2].partition("</title>")[0]
             pictures.append(f"![{title}](converged/{name}.svg)")
+    losses, _ = advised(results)
+    remark = "" if losses == results.losses else f" By the losses with two seeds or more, {' and '.join(losses)}:"
     sentences = [f"- {line}" for line in advice_of(results).splitlines() if line.strip()]
     parts = [
-        f"{results.steps} steps a run, {len({row.image for row in results.rows})} test pictures.",
+        f"{results.steps} steps a run, {len({row.image for row in results.rows})} test pictures.{remark}",
         "\n".join(sentences),
         mean_table(results),
         "Beside L1, with intervals that hold together for all pairs of losses:" if results.beside else "",

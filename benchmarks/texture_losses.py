@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from lossmith.losses import FeatureExtractor, MDFLoss, loss
 from lossmith.losses.mdf.discriminator import NEGATIVE_SLOPE, PatchDiscriminator, downscale
 from lossmith.losses.mdf.frozen import FrozenDiscriminator
+from lossmith.losses.texture import octaves
 
 Bands = Callable[[Tensor], list[Tensor]]
 """Feature maps (N, C, h, w) of images (N, 3, H, W) in [0, 1]."""
@@ -34,13 +35,7 @@ class Laplace(nn.Module):
         self.levels = levels
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        bands = []
-        for _ in range(self.levels):
-            small = F.avg_pool2d(image, 2)
-            large = F.interpolate(small, size=image.shape[-2:], mode="bilinear", align_corners=False)
-            bands.append(image - large)
-            image = small
-        return bands
+        return octaves(image, self.levels)
 
 
 class Cosines(nn.Module):

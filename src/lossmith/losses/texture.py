@@ -82,4 +82,4 @@ def octaves(image: Tensor, levels: int) -> list[Tensor]:
     return bands
 
 
-__all__ = ["TextureLoss"]
+__all__ = ["TextureLoss", "octaves"]
